@@ -17,7 +17,11 @@ PLAIN = Preprocess(size=(4, 6), resize="stretch", scale=1.0)
 def test_a_pixel_is_scaled_then_normalised_per_rgb_channel() -> None:
     how = Preprocess(size=(1, 1), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     bgr = np.array([[[10, 100, 200]]], np.uint8)
-    expected = [(200 / 255 - 0.485) / 0.229, (100 / 255 - 0.456) / 0.224, (10 / 255 - 0.406) / 0.225]
+    expected = [
+        (200 / 255 - 0.485) / 0.229,
+        (100 / 255 - 0.456) / 0.224,
+        (10 / 255 - 0.406) / 0.225,
+    ]
     np.testing.assert_allclose(preprocess(bgr, how).ravel(), expected, rtol=1e-5)
 
 
@@ -59,7 +63,9 @@ def test_crop_takes_the_largest_centred_square() -> None:
 def test_crop_fraction_cuts_that_share_of_the_square() -> None:
     frame = np.zeros((200, 400, 3), np.uint8)
     frame[25:175, 125:275] = 255
-    assert (preprocess(frame, Preprocess(size=(60, 60), crop_fraction=0.75, scale=1.0)) == 255).all()
+    assert (
+        preprocess(frame, Preprocess(size=(60, 60), crop_fraction=0.75, scale=1.0)) == 255
+    ).all()
 
 
 def test_letterbox_keeps_the_aspect_ratio_and_pads_with_the_given_value() -> None:

@@ -1,4 +1,4 @@
-"""Every network of the zoo: parameters of its paper, shapes, gradients; real weights, real pictures."""
+"""Every network of the zoo: its paper's parameters, shapes, gradients; real weights."""
 
 from __future__ import annotations
 
