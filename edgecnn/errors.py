@@ -19,7 +19,7 @@ def one_of(kind: str, got: str, choices: list[str]) -> UsageError:
     import difflib
 
     near = difflib.get_close_matches(got, choices, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     return UsageError(
         f"no {kind} {got!r}{hint} Choose from {', '.join(sorted(choices)) or 'none'}."
     )

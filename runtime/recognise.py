@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 from edgecnn.errors import UsageError
@@ -47,26 +48,39 @@ def recognise(
     *,
     smooth_s: float | None = None,
     every: int = 1,
+    top: int = 3,
 ) -> Iterator[tuple[Frame, Result]]:
     """Each frame of a source with its result; the source is released when the iterator ends.
 
     smooth_s: time constant of smoothing; None smooths moving pictures over 0.5 s, others not.
     every: use every Nth frame.
+    top: how many labels a result is to show.
 
     Raises:
-        UsageError: every below 1, a negative time constant.
+        UsageError: every or top below 1, a negative time constant.
         EdgecnnError: the source cannot be read, or the network failed.
     """
-    if every < 1:
-        raise UsageError(f"every is {every}; expected 1 or more.")
+    for name, value in (("every", every), ("top", top)):
+        if value < 1:
+            raise UsageError(f"{name} is {value}; expected 1 or more.")
     if smooth_s is None:
         smooth_s = SMOOTH_VIDEO_S if is_video(source) else 0.0
-    smoother = Smoother(smooth_s)
+    # Not a generator itself: what is wrong with the request shows at once.
+    return _results(model, source, Smoother(smooth_s), every, top)
+
+
+def _results(
+    model: Pipeline | Ensemble,
+    source: str | os.PathLike[str],
+    smoother: Smoother,
+    every: int,
+    top: int,
+) -> Iterator[tuple[Frame, Result]]:
     found = frames(source)
     try:
         for frame in islice(found, 0, None, every):
-            result = model(frame)
-            yield frame, smoother(result, frame.time_s) if smooth_s else result
+            result = replace(model(frame), shown=top)
+            yield frame, smoother(result, frame.time_s) if smoother.seconds else result
     finally:
         close = getattr(found, "close", None)
         if close:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,4 +40,4 @@ class Smoother:
         else:
             keep = math.exp(-step / self.seconds)
             self._mean = keep * self._mean + (1 - keep) * result.probabilities
-        return Classes(np.asarray(self._mean, np.float32), result.labels)
+        return replace(result, probabilities=np.asarray(self._mean, np.float32))

@@ -29,16 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
-    from edgecnn.errors import UsageError
     from edgecnn.progress import track
     from edgecnn.runtime.recognise import expected_count, open_models, recognise
     from edgecnn.runtime.sinks import open_sink
     from edgecnn.runtime.sources import fps
 
-    if args.top < 1:
-        raise UsageError(f"top is {args.top}; expected 1 or more.")
     model = open_models(args.model, args.backend, args.device, args.threads)
-    results = recognise(model, args.source, smooth_s=args.smooth, every=args.every)
+    results = recognise(model, args.source, smooth_s=args.smooth, every=args.every, top=args.top)
     rate = (fps(args.source) or 25.0) / args.every
     uris = list(args.output)
     if not args.quiet:
@@ -49,10 +46,7 @@ def run(args: argparse.Namespace) -> int:
         )
     with ExitStack() as stack:
         stack.callback(model.close)
-        sinks = [
-            stack.enter_context(open_sink(uri, draw=model.draw, fps=rate, top=args.top))
-            for uri in uris
-        ]
+        sinks = [stack.enter_context(open_sink(uri, draw=model.draw, fps=rate)) for uri in uris]
         for frame, result in results:
             for sink in sinks:
                 sink.write(frame, result)
