@@ -100,12 +100,14 @@ def _scale(frame: np.ndarray, size: tuple[int, int], interpolation: str) -> np.n
     # OpenCV's area averaging degenerates to nearest neighbour when enlarging.
     if interpolation == "area" and (size[0] > frame.shape[0] or size[1] > frame.shape[1]):
         method = cv2.INTER_LINEAR
-    return cv2.resize(frame, size[::-1], interpolation=method)
+    scaled: np.ndarray = cv2.resize(frame, size[::-1], interpolation=method)
+    return scaled
 
 
 def _colour(frame: np.ndarray, color: str) -> np.ndarray:
     if color == "gray":
-        return cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)[..., None]
+        grey: np.ndarray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)[..., None]
+        return grey
     return frame[..., ::-1] if color == "rgb" else frame
 
 

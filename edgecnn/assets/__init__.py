@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 from edgecnn.assets import archive, pip, url
-from edgecnn.assets.cache import cache_folder, locked, place, record, sha256_of, state
+from edgecnn.assets.cache import locked, place, record, state
 from edgecnn.assets.manifest import ASSETS, Asset, Pip, Source, Url
+from edgecnn.cache import cache_folder, sha256_of
 from edgecnn.errors import EdgecnnError, one_of
 from edgecnn.progress import say
 

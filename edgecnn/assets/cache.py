@@ -1,35 +1,19 @@
-"""The folder of fetched files: where it is, what proves that they are whole, who may write."""
+"""The folder of fetched files: what proves that they are whole, and who may write."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from edgecnn.assets.manifest import Asset, Source
 from edgecnn.atomic import replacing
+from edgecnn.cache import sha256_of
 from edgecnn.errors import EdgecnnError
 from edgecnn.progress import say
-
-
-def cache_folder() -> Path:
-    """$EDGECNN_CACHE, else ~/.cache/edgecnn; it need not exist."""
-    named = os.environ.get("EDGECNN_CACHE")
-    return Path(named).expanduser().absolute() if named else Path.home() / ".cache" / "edgecnn"
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's content, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def place(root: Path, asset: Asset) -> Path:

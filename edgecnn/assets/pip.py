@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edgecnn.assets.cache import sha256_of
+from edgecnn.cache import sha256_of
 from edgecnn.assets.manifest import Pip
 from edgecnn.errors import EdgecnnError
 from edgecnn.progress import bar

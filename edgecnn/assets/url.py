@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from edgecnn.assets.cache import sha256_of
+from edgecnn.cache import sha256_of
 from edgecnn.assets.manifest import Url
 from edgecnn.errors import EdgecnnError
 from edgecnn.progress import Bar, bar

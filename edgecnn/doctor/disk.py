@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from edgecnn.assets.cache import cache_folder
+from edgecnn.cache import cache_folder
 from edgecnn.doctor import Finding
 
 _SCARCE_BYTES = 2 * 10**9
