@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edgecnn.cache import sha256_of
 from edgecnn.assets.manifest import Pip
+from edgecnn.cache import sha256_of
 from edgecnn.errors import EdgecnnError
 from edgecnn.progress import bar
 

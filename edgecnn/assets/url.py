@@ -9,8 +9,8 @@ import urllib.request
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from edgecnn.cache import sha256_of
 from edgecnn.assets.manifest import Url
+from edgecnn.cache import sha256_of
 from edgecnn.errors import EdgecnnError
 from edgecnn.progress import Bar, bar
 
