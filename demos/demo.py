@@ -226,7 +226,7 @@ def main() -> int:
         args.out.mkdir(parents=True, exist_ok=True)
         story = tell(args.out, args.quick)
         page = write_page(story, args.out, time.monotonic() - started)
-        show.table("\nWhat was made", ("file", "MB", "what"), list_files(args.out))
+        show.table(f"\nWhat was made in {args.out}", ("file", "MB", "what"), list_files(args.out))
         print(f"Open {page} in a browser. {time.monotonic() - started:.0f} s in all.")
         return 0
     except Stopped as stopped:

@@ -62,14 +62,14 @@ def without_pictures(value: Any) -> Any:
 
 
 def list_files(out: Path) -> list[tuple[str, str, str]]:
-    """(path, size, what it is) of everything in `out` that the demo writes."""
+    """(name, size, what it is) of everything in `out` that the demo writes."""
     rows = []
     for path in sorted(out.iterdir()):
         files = [path] if path.is_file() else list(path.rglob("*.*"))
         size = sum(file.stat().st_size for file in files) / 1e6
         what = WHAT.get(path.name) or _model_kind(path)
         if what:
-            rows.append((f"{path}/" if path.is_dir() else str(path), f"{size:.1f}", what))
+            rows.append((f"{path.name}/" if path.is_dir() else path.name, f"{size:.1f}", what))
     return rows
 
 

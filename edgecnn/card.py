@@ -6,7 +6,8 @@ Stdlib only, so that every part and every machine can read it.
 from __future__ import annotations
 
 import json
-import math
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
@@ -21,14 +22,26 @@ INTERPOLATION = ("area", "linear", "cubic", "nearest")
 COLOR = ("rgb", "bgr", "gray")
 LAYOUT = ("nchw", "nhwc")
 DTYPE = ("float32", "uint8")
+_DEPTH = 64
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LARGEST = sys.float_info.max
+_FLOAT32_MAX = 3.4e38
 
 
 class CardError(EdgecnnError):
     """A card that cannot be read or does not hold together."""
 
 
+class _Part:
+    """Can be pickled and copied, which its read-only mappings alone cannot."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        part: Any = self
+        return _build, (type(part), _plain(part), "the pickle")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Preprocess:
+class Preprocess(_Part):
     """How a frame becomes a batch: geometry, colour order, then `(pixel * scale - mean) / std`.
 
     size: (height, width) of the network's input, pixels.
@@ -54,10 +67,13 @@ class Preprocess:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _freeze(self, size=_ints(self.size, "size"), mean=_floats(self.mean, "mean"),
-                std=_floats(self.std, "std"))  # fmt: skip
+        _freeze(self, size=_ints(self.size, "preprocess.size"),
+                mean=_floats(self.mean, "preprocess.mean"),
+                std=_floats(self.std, "preprocess.std"), extra=_extra(self))  # fmt: skip
         if len(self.size) != 2 or not all(1 <= side <= 16384 for side in self.size):
-            raise CardError(f"preprocess.size is {self.size}; expected (height, width), 1-16384.")
+            raise CardError(
+                f"preprocess.size is {_brief(self.size)}; expected (height, width), 1-16384."
+            )
         _choice("preprocess.resize", self.resize, RESIZE)
         _choice("preprocess.interpolation", self.interpolation, INTERPOLATION)
         _choice("preprocess.color", self.color, COLOR)
@@ -70,15 +86,20 @@ class Preprocess:
                     f"expected {self.channels} for color {self.color!r}."
                 )
         _number("preprocess.scale", self.scale)
-        _number("preprocess.crop_fraction", self.crop_fraction)
-        if not 0 < self.crop_fraction <= 1:
-            raise CardError(f"preprocess.crop_fraction is {self.crop_fraction}; expected (0, 1].")
+        _number("preprocess.crop_fraction", self.crop_fraction, sys.float_info.min, 1)
+        _freeze(self, scale=float(self.scale), crop_fraction=float(self.crop_fraction))
         if not all(self.std) or not self.scale:
             raise CardError("preprocess.std and preprocess.scale must not be 0.")
-        if isinstance(self.pad_value, bool) or not isinstance(self.pad_value, int):
-            raise CardError(f"preprocess.pad_value is {self.pad_value!r}; expected 0-255.")
-        if not 0 <= self.pad_value <= 255:
-            raise CardError(f"preprocess.pad_value is {self.pad_value}; expected 0-255.")
+        largest = max(
+            abs(255 * self.scale / std) + abs(mean / std)
+            for mean, std in zip(self.mean, self.std, strict=True)
+        )
+        if largest > _FLOAT32_MAX:
+            raise CardError(
+                f"preprocess.scale, mean and std make values of {largest:.1e}; expected at most "
+                f"{_FLOAT32_MAX:.1e}, the largest float32."
+            )
+        _whole("preprocess.pad_value", self.pad_value, 0, 255)
 
     @property
     def channels(self) -> int:
@@ -87,7 +108,7 @@ class Preprocess:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class Proof(_Part):
     """One conversion, measured: `target` was compared with `source` from image to prediction.
 
     agreement: share of samples with the same top-1 prediction, 0-1.
@@ -110,22 +131,18 @@ class Proof:
     def __post_init__(self) -> None:
         for name in ("kind", "source", "target", "date"):
             _text(f"proof.{name}", getattr(self, name))
-        if isinstance(self.samples, bool) or not isinstance(self.samples, int) or self.samples < 1:
-            raise CardError(f"proof.samples is {self.samples!r}; expected a whole number above 0.")
+        _whole("proof.samples", self.samples, 1, 2**53)
         for name in ("agreement", "accuracy_before", "accuracy_after"):
             value = getattr(self, name)
-            if value is None and name != "agreement":
-                continue
-            _number(f"proof.{name}", value)
-            if not 0 <= value <= 1:
-                raise CardError(f"proof.{name} is {value}; expected 0 to 1.")
+            if value is not None or name == "agreement":
+                _number(f"proof.{name}", value, 0, 1)
         if self.max_error is not None:
-            _number("proof.max_error", self.max_error)
-        _freeze(self, details=_mapping(self.details, "proof.details"))
+            _number("proof.max_error", self.max_error, 0)
+        _freeze(self, details=_mapping(self.details, "proof.details"), extra=_extra(self))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class Card(_Part):
     """The contract in the ONNX file, under the metadata key "edgecnn.card".
 
     decode: what the task needs, e.g. {"activation": "softmax"} for logits.
@@ -153,8 +170,10 @@ class Card:
             raise CardError(f"labels is {_brief(self.labels)}; expected a list of names.")
         for label in self.labels:
             _text("labels", label)
+        if not all(isinstance(proof, Proof) for proof in self.proofs):
+            raise CardError(f"proofs is {_brief(self.proofs)}; expected a list of proofs.")
         _freeze(self, labels=tuple(self.labels), proofs=tuple(self.proofs),
-                decode=_mapping(self.decode, "decode"),
+                decode=_mapping(self.decode, "decode"), extra=_extra(self, "version"),
                 provenance=_mapping(self.provenance, "provenance"))  # fmt: skip
 
     def with_proof(self, proof: Proof) -> Card:
@@ -169,8 +188,12 @@ class Card:
         return {"version": f"{VERSION[0]}.{VERSION[1]}", **body}
 
     def to_json(self, indent: int | None = None) -> str:
-        """The card as JSON text (UTF-8 safe, no NaN)."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+        """The card as JSON text (UTF-8 safe, no NaN).
+
+        Raises:
+            CardError: decode, provenance, details or extra hold what JSON cannot express.
+        """
+        return _dump(self.to_dict(), indent)
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -181,8 +204,10 @@ class Card:
         """
         try:
             data = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise CardError(f"the card is not JSON: {error}.") from error
+        # What is read can be written again: no NaN, no 1e999, no lone surrogate.
+        _dump(data, None)
         data = dict(_mapping(data, "the card"))
         _check_version(data.pop("version", None))
         data["preprocess"] = _build(Preprocess, data.get("preprocess"), "preprocess")
@@ -209,17 +234,11 @@ def _build(kind: type[_T], data: Any, what: str) -> _T:
 
 
 def _check_version(version: Any) -> None:
-    if not isinstance(version, str):
+    text = version if isinstance(version, str) else ""
+    found = re.fullmatch(r"(\d{1,6})(\.\d{1,6})?", text, re.ASCII)
+    if not found:
         raise CardError(f"the card's version is {_brief(version)}; expected text such as '1.0'.")
-    major, _, minor = version.partition(".")
-    if not (
-        major.isascii()
-        and major.isdigit()
-        and (minor or "0").isascii()
-        and (minor or "0").isdigit()
-    ):
-        raise CardError(f"the card's version is {_brief(version)}; expected text such as '1.0'.")
-    if int(major) > VERSION[0]:
+    if int(found[1]) > VERSION[0]:
         raise CardError(
             f"the card has version {version}, this edgecnn reads up to {VERSION[0]}.x: "
             "install a newer edgecnn."
@@ -233,6 +252,30 @@ def _plain(item: Card | Preprocess | Proof) -> dict[str, Any]:
     return {**body, **item.extra}
 
 
+def _dump(data: Any, indent: int | None) -> str:
+    try:
+        _check_depth(data)
+        text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CardError(f"the card cannot be expressed in JSON: {error}.") from error
+    return text
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(_DEPTH):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, dict | list | tuple)
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise CardError(f"the card is nested more than {_DEPTH} levels deep.")
+
+
 def _freeze(item: Any, **values: Any) -> None:
     for name, value in values.items():
         object.__setattr__(item, name, value)
@@ -241,7 +284,17 @@ def _freeze(item: Any, **values: Any) -> None:
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise CardError(f"{what} is {_brief(value)}; expected a JSON object.")
+    for key in value:
+        _text(f"a key of {what}", key)
     return MappingProxyType(dict(value))
+
+
+def _extra(item: Any, *reserved: str) -> Mapping[str, Any]:
+    extra = _mapping(item.extra, "extra")
+    taken = extra.keys() & {*reserved, *(f.name for f in fields(item) if f.name != "extra")}
+    if taken:
+        raise CardError(f"extra holds {', '.join(sorted(taken))}; expected unknown fields only.")
+    return extra
 
 
 def _ints(value: Any, what: str) -> tuple[int, ...]:
@@ -260,14 +313,25 @@ def _floats(value: Any, what: str) -> tuple[float, ...]:
     return tuple(float(v) for v in value)
 
 
-def _number(what: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise CardError(f"{what} is {_brief(value)}; expected a finite number.")
+def _number(what: str, value: Any, low: float = -_LARGEST, high: float = _LARGEST) -> None:
+    # Not math.isfinite: it fails on a whole number too large for a float.
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        allowed = "a finite number" if high == _LARGEST else f"a number from {low:g} to {high:g}"
+        raise CardError(f"{what} is {_brief(value)}; expected {allowed}.")
+
+
+def _whole(what: str, value: Any, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise CardError(f"{what} is {_brief(value)}; expected a whole number from {low} to {high}.")
 
 
 def _text(what: str, value: Any) -> None:
     if not isinstance(value, str):
         raise CardError(f"{what} is {_brief(value)}; expected text.")
+    # A terminal would obey them.
+    if _CONTROL.search(value):
+        raise CardError(f"{what} is {_brief(value)}; expected text without control characters.")
 
 
 def _choice(what: str, value: Any, choices: tuple[str, ...]) -> None:
@@ -276,5 +340,8 @@ def _choice(what: str, value: Any, choices: tuple[str, ...]) -> None:
 
 
 def _brief(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        text = f"a {type(value).__name__} too large to show"
     return text if len(text) <= 60 else text[:57] + "..."

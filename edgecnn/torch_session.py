@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from edgecnn.card import Card
+from edgecnn.errors import EdgecnnError
 from edgecnn.runtime.session import TensorSpec
 
 
@@ -30,9 +31,14 @@ class TorchSession:
         array = batch if isinstance(batch, np.ndarray) else next(iter(batch.values()))
         training = self.network.training
         self.network.eval()
-        with torch.inference_mode():
-            outputs = self.network(torch.from_numpy(array).to(self.device))
-        self.network.train(training)
+        try:
+            with torch.inference_mode():
+                outputs = self.network(torch.from_numpy(array).to(self.device))
+        except (RuntimeError, ValueError) as error:
+            line = " ".join(str(error).split())[:200]
+            raise EdgecnnError(f"{self.card.name} failed in torch: {line}") from error
+        finally:
+            self.network.train(training)
         outputs = outputs if isinstance(outputs, tuple | list) else (outputs,)
         return [output.float().cpu().numpy() for output in outputs]
 

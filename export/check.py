@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -102,18 +103,43 @@ def compare(
     )
 
 
+def check_tolerance(tolerance: float) -> None:
+    """Raise UsageError unless differences can be measured against `tolerance`."""
+    if not 0 <= tolerance < math.inf:
+        raise UsageError(f"tolerance is {tolerance}; expected 0 or more, e.g. {TOLERANCE:.0e}.")
+
+
 def run_all(session: Session, frames: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """First output for every frame, N×values float64, in batches of `size` (the last is padded)."""
+    """First output for every frame, N×values float64, in batches of `size` (the last is padded).
+
+    Raises:
+        EdgecnnError: not one row of finite values for every frame, each of the same length.
+    """
     rows = []
     for start in range(0, len(frames), size):
         part = list(frames[start : start + size])
         filled = part + part[-1:] * (size - len(part))
-        outputs = session(preprocess(filled, session.card.preprocess))[0][: len(part)]
-        rows.append(outputs.reshape(len(part), -1).astype(np.float64))
-    values = np.concatenate(rows)
-    if not np.isfinite(values).all():
+        rows.append(run_batch(session, preprocess(filled, session.card.preprocess))[: len(part)])
+    if len({row.shape[1] for row in rows}) > 1:
+        raise EdgecnnError("the network gives outputs of a length that depends on the picture.")
+    return np.concatenate(rows).astype(np.float64)
+
+
+def run_batch(session: Session, batch: np.ndarray) -> np.ndarray:
+    """First output of one run, N×values for a batch of N.
+
+    Raises:
+        EdgecnnError: not one row of finite values for every frame.
+    """
+    output = session(batch)[0]
+    if output.ndim < 2 or len(output) != len(batch):
+        raise EdgecnnError(
+            f"the network gives an output of shape {output.shape} to {len(batch)} frames; "
+            "expected one row each."
+        )
+    if not np.isfinite(output).all():
         raise EdgecnnError(f"the network gives NaN or infinity on {session.backend}.")
-    return values
+    return output.reshape(len(batch), -1)
 
 
 def open_artefact(
@@ -135,10 +161,10 @@ def check_frames(data: str | None, samples: int) -> list[np.ndarray]:
         UsageError: fewer than one sample asked for.
         EdgecnnError: no picture can be read.
     """
-    if data is None:
-        return [frame for _, frame in probe_frames()]
     if samples < 1:
         raise UsageError(f"samples is {samples}; expected 1 or more.")
+    if data is None:
+        return [frame for _, frame in probe_frames()]
     dataset = open_dataset(data)
     frames = [frame for frame, _ in dataset.subset(range(min(samples, len(dataset))))]
     if not frames:

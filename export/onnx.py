@@ -8,10 +8,13 @@ import hashlib
 import io
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -21,8 +24,8 @@ from edgecnn import __version__
 from edgecnn.atomic import replacing
 from edgecnn.card import Card, Proof
 from edgecnn.errors import EdgecnnError, UsageError
-from edgecnn.export.check import TOLERANCE, Agreement, compare, probe_frames
-from edgecnn.onnxfile import write_card
+from edgecnn.export.check import TOLERANCE, Agreement, check_tolerance, compare, probe_frames
+from edgecnn.onnxfile import onnx_name, write_card
 from edgecnn.runtime.pipeline import Pipeline, load
 from edgecnn.torch_session import TorchSession
 
@@ -48,14 +51,15 @@ def export_onnx(
     tolerance: largest allowed difference of any output, relative to the largest output.
 
     Raises:
-        UsageError: an opset that cannot be had.
+        UsageError: an opset that cannot be had, or a negative tolerance.
         EdgecnnError: torch cannot export the network, or the answers differ; nothing is written.
     """
     if opset not in OPSETS:
         raise UsageError(f"opset is {opset}; expected {OPSETS.start} to {OPSETS.stop - 1}.")
+    check_tolerance(tolerance)
     network.eval()
     card = replace(card, provenance={**card.provenance, **_versions(network, opset)})
-    with replacing(path) as temporary:
+    with replacing(onnx_name(path)) as temporary:
         _translate(network, card, temporary, opset)
         write_card(temporary, card)
         candidate = load(temporary)
@@ -76,7 +80,7 @@ def _translate(network: nn.Module, card: Card, path: Path, opset: int) -> None:
     example = torch.zeros(2, *shape, dtype=getattr(torch, how.dtype))
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     try:
-        with _quiet():
+        with _quiet(), _ctrl_c_kept():
             program = torch.onnx.export(
                 network, (example,), dynamo=True, opset_version=opset, verbose=False,
                 input_names=["batch"], output_names=["logits"],
@@ -85,8 +89,11 @@ def _translate(network: nn.Module, card: Card, path: Path, opset: int) -> None:
             assert program is not None
             _tidy(program.model.graph)
             program.save(str(path), external_data=False)
+    except OSError:
+        raise
     except Exception as error:
-        line = " ".join(str(error).split())[:300]
+        # torch's own words are a page of advice; what went wrong is the cause.
+        line = " ".join(str(error.__cause__ or error).split())[:300]
         raise EdgecnnError(f"torch cannot export {type(network).__name__}: {line}") from error
 
 
@@ -152,13 +159,36 @@ def weights_hash(network: nn.Module) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter reports to stdout, logging and warnings; ours is the one line that matters."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+def _ctrl_c_kept() -> Iterator[None]:
+    """torch loses a Ctrl-C that strikes inside some of its imports: raise it again afterwards."""
+    earlier = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(earlier):
+        yield
+        return
+    seen: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        earlier(number, frame)
+
+    signal.signal(signal.SIGINT, note)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+        if seen:
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter writes to both streams, logging and warnings; ours is the line that matters."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()) as drain:
             warnings.simplefilter("ignore")
-            yield
+            with contextlib.redirect_stderr(drain):
+                yield
     finally:
         logging.disable(level)

@@ -60,20 +60,25 @@ class QdqBuilder:
     """
 
     def __init__(self, path: Path, recipe: Recipe) -> None:
-        self.recipe = recipe
+        self.recipe, self._path = recipe, path
         self._folder = tempfile.TemporaryDirectory(prefix="edgecnn.int8.")
+        whole = Path(self._folder.name) / "whole.onnx"
         self._float = Path(self._folder.name) / "float.onnx"
         self._ranges = Path(self._folder.name) / "ranges.json"
         try:
             with _silent():
-                quant_pre_process(str(path), str(self._float), skip_symbolic_shape=True)
+                # Made one file first: it would not find weights that lie beside the model.
+                onnx.save(onnx.load(path), whole)
+                quant_pre_process(str(whole), str(self._float), skip_symbolic_shape=True)
+                whole.unlink()
             model = onnx.load(self._float)
         except Exception as error:
             self._folder.cleanup()
             line = " ".join(str(error).split())[:200]
             raise EdgecnnError(f"{path} cannot be prepared for quantization: {line}") from error
-        self.input = model.graph.input[0].name
         weights = {tensor.name for tensor in model.graph.initializer}
+        # Old files list their weights among the inputs.
+        self.input = next(i.name for i in model.graph.input if i.name not in weights)
         self.layers = [
             node.name
             for node in model.graph.node
@@ -103,24 +108,30 @@ class QdqBuilder:
         only: list[str] | None = None,
     ) -> None:
         symmetric = self.recipe.activations == "int8"
-        with _silent():
-            quantize_static(
-                str(self._float),
-                str(out),
-                reader,
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                nodes_to_exclude=list(keep_float),
-                nodes_to_quantize=only,
-                calibrate_method=CalibrationMethod.MinMax,
-                calibration_cache_path=str(self._ranges),
-                extra_options={
-                    "ActivationSymmetric": symmetric,
-                    "QuantizeBias": self.recipe.quantize_bias,
-                },
-            )
+        try:
+            with _silent():
+                quantize_static(
+                    str(self._float),
+                    str(out),
+                    reader,
+                    quant_format=QuantFormat.QDQ,
+                    per_channel=True,
+                    activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
+                    weight_type=QuantType.QInt8,
+                    nodes_to_exclude=list(keep_float),
+                    nodes_to_quantize=only,
+                    calibrate_method=CalibrationMethod.MinMax,
+                    calibration_cache_path=str(self._ranges),
+                    extra_options={
+                        "ActivationSymmetric": symmetric,
+                        "QuantizeBias": self.recipe.quantize_bias,
+                    },
+                )
+        except (OSError, EdgecnnError):
+            raise
+        except Exception as error:
+            line = " ".join(str(error).split())[:200]
+            raise EdgecnnError(f"ONNX Runtime cannot quantize {self._path}: {line}") from error
 
     def __enter__(self) -> QdqBuilder:
         return self
@@ -136,9 +147,9 @@ class QdqBuilder:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """ONNX Runtime's quantizer logs advice at warning level for every file it writes."""
+    """ONNX Runtime's quantizer logs advice for every file, and whole tracebacks for a bad one."""
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:

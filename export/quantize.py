@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import tempfile
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from edgecnn.atomic import replacing
 from edgecnn.card import Proof
 from edgecnn.data.dataset import Dataset
 from edgecnn.errors import EdgecnnError, UsageError, one_of
+from edgecnn.export.check import run_batch
 from edgecnn.export.qdq import RECIPES, QdqBuilder
-from edgecnn.onnxfile import read_card, write_card
+from edgecnn.onnxfile import onnx_name, read_card, write_card
 from edgecnn.progress import say, track
 from edgecnn.runtime.preprocess import preprocess
 from edgecnn.runtime.session import Session, open_session
@@ -75,28 +77,48 @@ def quantize_onnx(
     max_float: share of layers that may stay float before quantizing counts as failed.
 
     Raises:
-        UsageError: unknown target, a budget outside 0-1.
+        UsageError: unknown target, a budget outside 0-1, fewer than one sample.
         EdgecnnError: no pictures, or the budget cannot be kept; nothing is written.
     """
     if target not in RECIPES:
         raise one_of("target", target, list(RECIPES))
     if not 0 <= max_drop < 1:
         raise UsageError(f"max-drop is {max_drop}; expected 0 to 1, e.g. 0.01 for one per cent.")
-    path = Path(path)
+    if min(samples, calibration_samples) < 1:
+        raise UsageError(f"samples is {min(samples, calibration_samples)}; expected 1 or more.")
+    path, out = Path(path), onnx_name(out)
     card = read_card(path)
-    reference = open_session(path)
-    try:
-        judge = _Judge(reference, data, calibration, samples, calibration_samples)
-    finally:
-        reference.close()
-    with QdqBuilder(path, RECIPES[target]) as builder, replacing(out) as temporary:
+    if out.exists() and out.samefile(path):
+        raise UsageError(f"{out} is the float file itself; name another file to write to.")
+    # First of all: a place that cannot be written shall not cost minutes.
+    with replacing(out) as temporary:
+        with closing(open_session(path)) as reference:
+            judge = _Judge(reference, data, calibration, samples, calibration_samples)
+        report = _within_budget(path, out, temporary, judge, target, max_drop, max_float)
+        provenance = {**card.provenance, "precision": "int8", "target": target}
+        card = replace(card, provenance=provenance)
+        write_card(temporary, card.with_proof(_proof(report, path, data)))
+    return report
+
+
+def _within_budget(
+    path: Path,
+    out: Path,
+    temporary: Path,
+    judge: _Judge,
+    target: str,
+    max_drop: float,
+    max_float: float,
+) -> QuantizeReport:
+    """Build the INT8 file under its temporary name; give layers back to float where needed."""
+    with QdqBuilder(path, RECIPES[target]) as builder:
         batches = track(judge.calibration, f"Calibrating {path.name}")
         builder.calibrate((row[None] for row in batches), temporary)
         first = verdict = judge(temporary)
         stay: list[tuple[str, float]] = []
         if verdict.drop > max_drop:
             stay, verdict = _return_layers(builder, judge, temporary, first, max_drop, max_float)
-        report = QuantizeReport(
+        return QuantizeReport(
             path=str(out), target=target, layers=len(builder.layers), float_layers=tuple(stay),
             calibration=len(judge.calibration), held_out=len(judge.held_out),
             accuracy_before=judge.accuracy, accuracy_after=verdict.accuracy,
@@ -104,10 +126,6 @@ def quantize_onnx(
             max_drop=max_drop, bytes_before=path.stat().st_size,
             bytes_after=temporary.stat().st_size,
         )  # fmt: skip
-        provenance = {**card.provenance, "precision": "int8", "target": target}
-        card = replace(card, provenance=provenance)
-        write_card(temporary, card.with_proof(_proof(report, path, data)))
-    return report
 
 
 @dataclass(frozen=True)
@@ -174,8 +192,7 @@ class _Judge:
 
     @staticmethod
     def _run(session: Session, rows: np.ndarray) -> np.ndarray:
-        outputs = [session(rows[i : i + 8])[0] for i in range(0, len(rows), 8)]
-        return np.concatenate([o.reshape(len(o), -1) for o in outputs])
+        return np.concatenate([run_batch(session, rows[i : i + 8]) for i in range(0, len(rows), 8)])
 
 
 def open_checked(candidate: Path, card: Any) -> Session:

@@ -10,7 +10,8 @@ from types import ModuleType
 
 import numpy as np
 
-from edgecnn.card import Card
+from edgecnn.card import Card, CardError
+from edgecnn.errors import EdgecnnError, UsageError
 from edgecnn.runtime.preprocess import preprocess
 from edgecnn.runtime.results import Result
 from edgecnn.runtime.session import Session, open_session
@@ -34,6 +35,10 @@ class Pipeline:
         """Results of several frames, of any sizes, in one run of the network."""
         outputs = self.session(preprocess(frames, self.card.preprocess))
         results: list[Result] = self.task.decode(outputs, self.card)
+        if len(results) != len(frames):
+            raise EdgecnnError(
+                f"{self.card.name} gives {len(results)} answers to {len(frames)} frames."
+            )
         return results
 
     def draw(self, frame: np.ndarray, result: Result) -> np.ndarray:
@@ -67,7 +72,8 @@ def load(
     session = open_session(path, backend, device, threads)
     try:
         task_module(session.card.task)
-    except Exception:
+    except UsageError as error:
+        # The file asks for it, not the user.
         session.close()
-        raise
+        raise CardError(f"{path}: {error}") from error
     return Pipeline(session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from edgecnn.card import Card, CardError
 from edgecnn.errors import EdgecnnError, UsageError, one_of
 from edgecnn.onnxfile import existing_file, read_card
 from edgecnn.runtime import backends
+
+_NUMBERS = ("float16", "float32", "float64", "int8", "uint8", "int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -87,17 +90,18 @@ def open_session(
     Raises:
         EdgecnnError: the file cannot be read, carries no card, does not fit its card, or the
             device did not come up. There is no silent fallback to another device.
-        UsageError: no such backend or device.
+        UsageError: no such backend or device, or an impossible number of threads.
     """
     path = existing_file(path)
+    most = max(64, os.cpu_count() or 1)
+    if not 0 <= threads <= most:
+        raise UsageError(f"threads is {threads}; expected 0 (the engine chooses) to {most}.")
     if backend == "auto":
         from edgecnn.runtime.autotune import fastest_backend
 
         backend = fastest_backend(path, device, threads)
-    if threads < 0:
-        raise UsageError(f"threads is {threads}; expected 0 (the engine chooses) or more.")
     module = backend_module(backend)
-    if path.suffix not in module.SUFFIXES:
+    if path.suffix.lower() not in module.SUFFIXES:
         raise EdgecnnError(
             f"{path}: backend {backend!r} reads {', '.join(module.SUFFIXES)} files, "
             f"got {path.suffix or 'no suffix'}."
@@ -115,8 +119,8 @@ def check_fit(session: Session, path: Path) -> None:
     """Refuse a network whose graph and Card contradict each other.
 
     Raises:
-        CardError: the input is no image batch, or its size, channels, dtype or number of
-            classes differ from the card's.
+        CardError: the input is no image batch, its size, channels, dtype or number of classes
+            differ from the card's, or there is no output of numbers.
     """
     card, how = session.card, session.card.preprocess
     if len(session.inputs) != 1:
@@ -140,10 +144,15 @@ def check_fit(session: Session, path: Path) -> None:
         )
     if given.dtype != how.dtype:
         raise CardError(f"{path}: the graph's input is {given.dtype}, its card says {how.dtype}.")
-    last = session.outputs[0].shape[-1] if session.outputs and session.outputs[0].shape else None
-    if card.task == "classify" and last is not None and len(card.labels) != last:
+    if not session.outputs or session.outputs[0].dtype not in _NUMBERS:
+        kinds = ", ".join(spec.dtype for spec in session.outputs) or "nothing"
+        raise CardError(f"{path}: the graph gives {kinds}; expected numbers.")
+    sides = [side for side in session.outputs[0].shape[1:] if side is not None]
+    known = sides and len(sides) == len(session.outputs[0].shape) - 1
+    if card.task == "classify" and known and math.prod(sides) != len(card.labels):
         raise CardError(
-            f"{path}: the graph has {last} classes, its card has {len(card.labels)} labels."
+            f"{path}: the graph has {math.prod(sides)} classes, its card has "
+            f"{len(card.labels)} labels."
         )
 
 

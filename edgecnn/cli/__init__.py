@@ -6,9 +6,11 @@ import argparse
 import ast
 import os
 import sys
+import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, NoReturn
@@ -17,6 +19,9 @@ from edgecnn import __version__
 from edgecnn.errors import EdgecnnError, UsageError, one_of
 
 HIDDEN = ("show",)
+_EXTRAS = {"torch": "train", "onnx": "train", "onnxscript": "train", "onnx_ir": "train",
+           "cv2": "cpu", "onnxruntime": "cpu", "openvino": "openvino",
+           "matplotlib": "report", "jinja2": "report"}  # fmt: skip
 
 
 def list_verbs() -> list[str]:
@@ -28,26 +33,63 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code is 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
     argv = list(sys.argv[1:] if argv is None else argv)
     warnings.showwarning = _warn
+    if hasattr(sys.stdout, "reconfigure"):
+        # File names need not be text, and a terminal need not know every letter.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _dispatch(argv)
-    except UsageError as error:
-        return _fail(error, 2)
-    except EdgecnnError as error:
-        return _fail(error, 1)
-    except KeyboardInterrupt:
-        sys.stderr.write("edgecnn: interrupted.\n")
-        return 130
-    except BrokenPipeError:
-        # The reader (head, less) has enough; Python would complain again while shutting down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (OSError, MemoryError) as error:
-        return _fail(error, 1)
+        code = _dispatch(argv)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt as error:
+        return _interrupted(error)
     except Exception as error:
-        if os.environ.get("EDGECNN_DEBUG"):
+        if any(isinstance(cause, KeyboardInterrupt) for cause in _chain(error)):
+            # Libraries that clean up after Ctrl-C may stumble and raise something else instead.
+            return _interrupted(error)
+        _finish(error)
+        if isinstance(error, OSError):
+            _give_up_stdout()
+        if isinstance(error, BrokenPipeError):
+            # The reader (head, less) has enough.
+            return 0
+        if os.environ.get("EDGECNN_DEBUG") and not isinstance(error, EdgecnnError):
             raise
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        return _fail(f"internal error, please report it. {text} (EDGECNN_DEBUG=1 shows where)", 1)
+        sys.stderr.write(f"edgecnn: {_one_line(_explained(error))}\n")
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def _interrupted(error: BaseException) -> int:
+    _finish(error)
+    sys.stderr.write("edgecnn: interrupted.\n")
+    return 130
+
+
+def _finish(error: BaseException) -> None:
+    """Let progress bars end now: they live in the frames that the error holds."""
+    for cause in _chain(error):
+        traceback.clear_frames(cause.__traceback__)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, EdgecnnError):
+        return str(error)
+    if isinstance(error, OSError):
+        cause = error.strerror or str(error) or type(error).__name__
+        return f"{error.filename}: {cause}." if error.filename else f"{cause}."
+    if isinstance(error, MemoryError):
+        return f"out of memory. {error}"
+    if isinstance(error, ModuleNotFoundError):
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        remedy = f' Type: pip install "edgecnn[{extra}]".' if extra else ""
+        return f"{error.name} is not installed, which this needs.{remedy}"
+    text = f"{type(error).__name__}: {error}"[:300]
+    return f"internal error, please report it. {text} (EDGECNN_DEBUG=1 shows where)"
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -68,8 +110,18 @@ def _dispatch(argv: list[str]) -> int:
     )
     module.arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _check_options(parser, rest)
     code: int = module.run(parser.parse_args(rest))
     return code
+
+
+def _check_options(parser: argparse.ArgumentParser, rest: list[str]) -> None:
+    # argparse would complain first of what is missing because of the misspelt one.
+    known = [name for name in parser._option_string_actions if name.startswith("--")]
+    for word in takewhile(lambda word: word != "--", rest):
+        name = word.partition("=")[0]
+        if name.startswith("--") and not any(option.startswith(name) for option in known):
+            raise one_of(f"option of `{parser.prog}`:", name, known)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -87,10 +139,17 @@ def _overview() -> str:
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    sys.stderr.write(f"edgecnn: warning: {' '.join(str(message).split())}\n")
+    sys.stderr.write(f"edgecnn: warning: {_one_line(str(message))}\n")
 
 
-def _fail(error: object, code: int) -> int:
-    text = " ".join(str(error).split()) or type(error).__name__
-    sys.stderr.write(f"edgecnn: {text}\n")
-    return code
+def _one_line(text: str) -> str:
+    # File names and models may hold what a terminal would obey.
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+
+
+def _give_up_stdout() -> None:
+    """What stdout refused once it would refuse again while Python shuts down."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

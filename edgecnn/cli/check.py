@@ -20,10 +20,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from edgecnn.cli import show
     from edgecnn.errors import EdgecnnError, UsageError
-    from edgecnn.export.check import check_frames, compare, open_artefact
+    from edgecnn.export.check import check_frames, check_tolerance, compare, open_artefact
 
     if len(args.models) > 2:
         raise UsageError(f"got {len(args.models)} models; expected one or two.")
+    if not 0 <= args.min_agreement <= 1:
+        raise UsageError(f"min-agreement is {args.min_agreement}; expected 0 to 1.")
+    check_tolerance(args.tolerance)
     frames = check_frames(args.data, args.samples)
     opened = [open_artefact(path, args.backend, args.device) for path in args.models]
     reference, candidate = opened[0], opened[-1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,7 @@ def load_state(
         EdgecnnError: the file cannot be read, or names the first keys that do not fit.
     """
     state = _read(path)
-    if "state_dict" in state:
-        state = state["state_dict"]
-    _assign(network, rename(state), Path(path))
+    _assign(network, state.get("state_dict", state), Path(path), rename)
 
 
 def save_checkpoint(path: str | os.PathLike[str], network: nn.Module, card: Card) -> None:
@@ -55,18 +55,35 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[nn.Module, Card]:
             f"{path} has no card: it was not written by edgecnn. For bare weights type "
             "`edgecnn export MODEL --weights FILE`."
         )
-    card = Card.from_json(saved[KEY])
-    entry = model_entry(str(card.provenance.get("architecture")))
-    network = entry.builder(classes=len(card.labels))
-    _assign(network, saved["state_dict"], Path(path))
+    try:
+        card = Card.from_json(saved[KEY])
+        architecture = card.provenance.get("architecture", card.name)
+        if not card.labels:
+            raise EdgecnnError("its card names no label, so the number of classes is unknown.")
+        network = model_entry(str(architecture)).builder(classes=len(card.labels))
+    except EdgecnnError as error:
+        # Also a UsageError: the file asks for that network, not the user.
+        raise EdgecnnError(f"{path}: {error}") from error
+    _assign(network, saved.get("state_dict"), Path(path))
     return network.eval(), card
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     path = existing_file(path)
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        with warnings.catch_warnings():
+            # About a pickle's protocol, which is nothing a user can act on.
+            warnings.simplefilter("ignore")
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        what = f"the Python object {found[1]}" if found else "something else, or it is damaged"
+        raise EdgecnnError(
+            f"{path} is no weights file: it holds {what}. Expected tensors only; edgecnn never "
+            "runs code from a file. Save `model.state_dict()`."
+        ) from error
+    except Exception as error:
+        # Damaged bytes make torch raise nearly every kind of error there is.
         line = " ".join(str(error).split())[:160]
         raise EdgecnnError(f"{path} is no readable weights file: {line}") from error
     if not isinstance(saved, dict):
@@ -74,12 +91,19 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return saved
 
 
-def _assign(network: nn.Module, state: StateDict, path: Path) -> None:
-    wanted = network.state_dict()
+def _assign(
+    network: nn.Module, state: Any, path: Path, rename: Callable[[StateDict], StateDict] = dict
+) -> None:
+    tensors = isinstance(state, dict) and all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in state.items()
+    )
+    if not tensors:
+        raise EdgecnnError(f"{path} holds other things than named tensors; expected a state dict.")
+    state, wanted = rename(state), network.state_dict()
     faults = [f"missing {key}" for key in wanted if key not in state]
     faults += [f"unexpected {key}" for key in state if key not in wanted]
     for key in wanted.keys() & state.keys():
-        got = tuple(getattr(state[key], "shape", ()))
+        got = tuple(state[key].shape)
         if got != tuple(wanted[key].shape):
             faults.append(f"{key} is {got}, expected {tuple(wanted[key].shape)}")
     if faults:

@@ -73,14 +73,18 @@ class OnnxRuntimeSession:
                 # CUDA and cuDNN from pip wheels are not on the loader's path.
                 ort.preload_dlls()
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=[provider])
+            # Its own fallback prints to stdout and goes on on the CPU, even in the middle of a run.
+            self._session = ort.InferenceSession(
+                str(path), options, providers=[provider], enable_fallback=0
+            )
+            self._session.disable_fallback()
+            self.inputs = tuple(_spec(arg) for arg in self._session.get_inputs())
+            self.outputs = tuple(_spec(arg) for arg in self._session.get_outputs())
         except Exception as error:
             raise _explained(error, path, device, provider) from error
         if self._session.get_providers()[0] != provider:
             self.close()
             raise _not_up(device, provider, "ONNX Runtime fell back to the CPU")
-        self.inputs = tuple(_spec(arg) for arg in self._session.get_inputs())
-        self.outputs = tuple(_spec(arg) for arg in self._session.get_outputs())
 
     def __call__(self, batch: Mapping[str, np.ndarray] | np.ndarray) -> list[np.ndarray]:
         feed = one_input(batch, self.inputs)

@@ -54,10 +54,10 @@ class OpenVinoSession:
             model = core.read_model(str(path))
             self._compiled = core.compile_model(model, DEVICES[device], config)
             self._request = self._compiled.create_infer_request()
+            self.inputs = tuple(_spec(port) for port in self._compiled.inputs)
+            self.outputs = tuple(_spec(port) for port in self._compiled.outputs)
         except Exception as error:
             raise EdgecnnError(f"{path} cannot be loaded by OpenVINO: {_line(error)}") from error
-        self.inputs = tuple(_spec(port) for port in self._compiled.inputs)
-        self.outputs = tuple(_spec(port) for port in self._compiled.outputs)
 
     def __call__(self, batch: Mapping[str, np.ndarray] | np.ndarray) -> list[np.ndarray]:
         feed = one_input(batch, self.inputs)
