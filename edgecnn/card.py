@@ -86,7 +86,7 @@ class Preprocess(_Part):
                     f"expected {self.channels} for color {self.color!r}."
                 )
         _number("preprocess.scale", self.scale)
-        _number("preprocess.crop_fraction", self.crop_fraction, sys.float_info.min, 1)
+        _number("preprocess.crop_fraction", self.crop_fraction, 0.001, 1)
         _freeze(self, scale=float(self.scale), crop_fraction=float(self.crop_fraction))
         if not all(self.std) or not self.scale:
             raise CardError("preprocess.std and preprocess.scale must not be 0.")
@@ -317,7 +317,8 @@ def _number(what: str, value: Any, low: float = -_LARGEST, high: float = _LARGES
     # Not math.isfinite: it fails on a whole number too large for a float.
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not low <= value <= high:
-        allowed = "a finite number" if high == _LARGEST else f"a number from {low:g} to {high:g}"
+        least = "" if low == -_LARGEST else f" from {low:g}"
+        allowed = f"a finite number{least}" + ("" if high == _LARGEST else f" to {high:g}")
         raise CardError(f"{what} is {_brief(value)}; expected {allowed}.")
 
 

@@ -7,11 +7,13 @@ import logging
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -60,6 +62,11 @@ class QdqBuilder:
     """
 
     def __init__(self, path: Path, recipe: Recipe) -> None:
+        if "calibration_cache_path" not in signature(quantize_static).parameters:
+            raise EdgecnnError(
+                f"onnxruntime {onnxruntime.__version__} cannot keep a calibration, which "
+                "quantizing needs. Type: pip install --upgrade onnxruntime (1.32 can)."
+            )
         self.recipe, self._path = recipe, path
         self._folder = tempfile.TemporaryDirectory(prefix="edgecnn.int8.")
         whole = Path(self._folder.name) / "whole.onnx"

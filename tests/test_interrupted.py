@@ -141,6 +141,8 @@ def test_kill_9_never_leaves_half_a_file_under_the_final_name(
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(random.randrange(10**6)), str(out), *map(str, argv)],
         capture_output=True, text=True, timeout=120,
+        # What is killed leaves its work files there.
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     ends = [line.split() for line in done.stdout.splitlines()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 
 def document(value: Any) -> None:
@@ -24,10 +24,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     from rich.console import Console
     from rich.table import Table
 
+    class Terminal(Console):
+        def on_broken_pipe(self) -> NoReturn:
+            # rich would leave with code 1; a reader that has enough is no failure.
+            raise BrokenPipeError
+
     made = Table(*columns)
     for row in rows:
         made.add_row(*(str(cell) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = Terminal(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(title, style="bold", markup=False)
     console.print(made)
 
