@@ -48,8 +48,8 @@ class Preprocess(_Part):
     resize: "crop" cuts the largest centred region of the target's aspect ratio times
         `crop_fraction` and scales it; "stretch" scales both axes on their own; "letterbox"
         scales to fit and pads with `pad_value` (0-255).
-    interpolation: used for shrinking; "area" averages all pixels covered (and is linear when
-        enlarging).
+    interpolation: used for shrinking; "area" averages all pixels covered, an even frame first
+        by halves down to less than twice `size` (and is linear when enlarging).
     mean, std: one value per channel, in the units of `pixel * scale`.
     """
 

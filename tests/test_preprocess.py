@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -52,6 +53,16 @@ def test_area_averaging_of_whole_blocks_is_their_mean() -> None:
     assert np.abs(preprocess(frame, PLAIN)[0] - blocks).max() <= 0.5
 
 
+def test_halving_stops_at_odd_sizes_and_at_less_than_twice_the_size() -> None:
+    rng = np.random.default_rng(0)
+    for shape in ((15, 24), (7, 10)):
+        frame = rng.integers(0, 256, (*shape, 3), np.uint8)
+        once = cv2.resize(frame, (6, 4), interpolation=cv2.INTER_AREA)
+        np.testing.assert_array_equal(
+            preprocess(frame, PLAIN)[0], once[..., ::-1].transpose(2, 0, 1)
+        )
+
+
 def test_crop_takes_the_largest_centred_square() -> None:
     frame = np.zeros((100, 300, 3), np.uint8)
     frame[:, 100:200] = 255
@@ -77,20 +88,29 @@ def test_letterbox_keeps_the_aspect_ratio_and_pads_with_the_given_value() -> Non
     assert (plane[48:] == 114).all()
 
 
-def test_shrinking_agrees_with_pillow_box_filter_on_real_pictures() -> None:
-    # Pillow's BOX is area averaging too; the two round differently by at most one grey level.
+def test_shrinking_agrees_with_pillow_on_real_pictures() -> None:
+    # Pillow's HAMMING is an averaging filter too, a little softer than the box.
     how = Preprocess(size=(96, 96), resize="stretch", scale=1.0)
     compared = 0
     for name, frame in probe_frames():
         if min(frame.shape[:2]) < 96:
             continue
         rgb = Image.fromarray(np.ascontiguousarray(frame[..., ::-1]))
-        expected = np.asarray(rgb.resize((96, 96), Image.Resampling.BOX), np.float32)
+        expected = np.asarray(rgb.resize((96, 96), Image.Resampling.HAMMING), np.float32)
         got = preprocess(np.asarray(frame), how)[0].transpose(1, 2, 0)
-        # BOX snaps its window to whole pixels, OpenCV weighs the cut ones: equal on average.
-        assert np.abs(got - expected).mean() < 3, name
+        assert np.abs(got - expected).mean() < 2, name
         compared += 1
     assert compared == 6
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (720, 1280), (1080, 1920), (450, 450)])
+def test_halving_first_is_near_averaging_at_once(shape: tuple[int, int]) -> None:
+    photo = next(np.asarray(frame) for name, frame in probe_frames() if name == "wide.jpg")
+    frame = cv2.resize(photo, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    at_once = cv2.resize(frame, (112, 112), interpolation=cv2.INTER_AREA).astype(np.float32)
+    how = Preprocess(size=(112, 112), resize="stretch", color="bgr", scale=1.0)
+    error = np.abs(preprocess(frame, how)[0].transpose(1, 2, 0) - at_once)
+    assert error.mean() < 2
 
 
 def test_frames_of_different_sizes_share_a_batch_and_equal_themselves_alone() -> None:
