@@ -23,3 +23,9 @@ def one_of(kind: str, got: str, choices: list[str]) -> UsageError:
     return UsageError(
         f"no {kind} {got!r}{hint} Choose from {', '.join(sorted(choices)) or 'none'}."
     )
+
+
+def one_line(error: object, limit: int = 200) -> str:
+    """What a library said, without its line breaks, cut after `limit` characters."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= limit else text[: limit - 3] + "..."

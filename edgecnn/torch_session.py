@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from edgecnn.card import Card
-from edgecnn.errors import EdgecnnError
+from edgecnn.errors import EdgecnnError, one_line
 from edgecnn.runtime.session import TensorSpec
 
 
@@ -35,7 +35,7 @@ class TorchSession:
             with torch.inference_mode():
                 outputs = self.network(torch.from_numpy(array).to(self.device))
         except (RuntimeError, ValueError) as error:
-            line = " ".join(str(error).split())[:200]
+            line = one_line(error)
             raise EdgecnnError(f"{self.card.name} failed in torch: {line}") from error
         finally:
             self.network.train(training)

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from edgecnn.card import Card
 from edgecnn.data import Dataset
-from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.errors import EdgecnnError, UsageError, one_line
 from edgecnn.progress import Bar, bar, say
 from edgecnn.runtime.pipeline import Pipeline
 from edgecnn.torch_session import TorchSession
@@ -187,5 +187,5 @@ def _checked_device(device: str) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        line = " ".join(str(error).split())[:160]
+        line = one_line(error)
         raise UsageError(f"device {device!r} does not come up in torch: {line}.") from error

@@ -23,7 +23,7 @@ from torch import nn
 from edgecnn import __version__
 from edgecnn.atomic import replacing
 from edgecnn.card import Card, Proof
-from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.errors import EdgecnnError, UsageError, one_line
 from edgecnn.export.check import TOLERANCE, Agreement, check_tolerance, compare, probe_frames
 from edgecnn.onnxfile import onnx_name, write_card
 from edgecnn.runtime.pipeline import Pipeline, load
@@ -93,7 +93,7 @@ def _translate(network: nn.Module, card: Card, path: Path, opset: int) -> None:
         raise
     except Exception as error:
         # torch's own words are a page of advice; what went wrong is the cause.
-        line = " ".join(str(error.__cause__ or error).split())[:300]
+        line = one_line(error.__cause__ or error, 300)
         raise EdgecnnError(f"torch cannot export {type(network).__name__}: {line}") from error
 
 

@@ -23,7 +23,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from edgecnn.errors import EdgecnnError
+from edgecnn.errors import EdgecnnError, one_line
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class QdqBuilder:
             model = onnx.load(self._float)
         except Exception as error:
             self._folder.cleanup()
-            line = " ".join(str(error).split())[:200]
+            line = one_line(error)
             raise EdgecnnError(f"{path} cannot be prepared for quantization: {line}") from error
         weights = {tensor.name for tensor in model.graph.initializer}
         # Old files list their weights among the inputs.
@@ -137,7 +137,7 @@ class QdqBuilder:
         except (OSError, EdgecnnError):
             raise
         except Exception as error:
-            line = " ".join(str(error).split())[:200]
+            line = one_line(error)
             raise EdgecnnError(f"ONNX Runtime cannot quantize {self._path}: {line}") from error
 
     def __enter__(self) -> QdqBuilder:

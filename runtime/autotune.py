@@ -16,7 +16,7 @@ import numpy as np
 
 from edgecnn.atomic import replacing
 from edgecnn.cache import cache_folder, sha256_of
-from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.errors import EdgecnnError, UsageError, one_line
 from edgecnn.progress import say
 from edgecnn.runtime.session import Session, backend_module, list_backends, open_session
 from edgecnn.runtime.timing import interleaved, paired_ratio
@@ -100,7 +100,7 @@ def _candidates(
             faults[name] = error
         except ImportError as error:
             # The package is there, a library that it links is not.
-            faults[name] = EdgecnnError(" ".join(str(error).split()))
+            faults[name] = EdgecnnError(one_line(error))
         else:
             runs[name] = run
     return runs, faults

@@ -65,14 +65,16 @@ def backend_module(name: str) -> ModuleType:
     plugins = {e.name: e for e in entry_points(group="edgecnn.backends")}
     if name not in list_backends():
         raise one_of("backend", name, list_backends())
+    remedy = ""
     try:
-        if name in plugins:
-            module: ModuleType = plugins[name].load()
-        else:
-            module = import_module(f"edgecnn.runtime.backends.{name}")
+        module: ModuleType = (
+            plugins[name].load()
+            if name in plugins
+            else import_module(f"edgecnn.runtime.backends.{name}")
+        )
+        remedy = module.REMEDY
         module.check_installed()
     except ImportError as error:
-        remedy = getattr(module, "REMEDY", "") if "module" in locals() else ""
         raise EdgecnnError(f"backend {name!r} cannot be used: {error}. {remedy}".strip()) from error
     return module
 

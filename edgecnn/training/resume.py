@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from edgecnn.atomic import replacing
-from edgecnn.errors import EdgecnnError, UsageError
+from edgecnn.errors import EdgecnnError, UsageError, one_line
 
 
 def state_path(checkpoint: str | os.PathLike[str]) -> Path:
@@ -57,7 +57,7 @@ def load_state(
         optimizer.load_state_dict(state["optimizer"])
     except (RuntimeError, OSError, EOFError, ValueError, TypeError, KeyError,
             pickle.UnpicklingError) as error:  # fmt: skip
-        line = " ".join(str(error).split())[:160]
+        line = one_line(error)
         raise EdgecnnError(f"{path} is damaged ({line}). Start anew without --resume.") from error
     return history
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from edgecnn.atomic import replacing
 from edgecnn.card import KEY, Card
-from edgecnn.errors import EdgecnnError
+from edgecnn.errors import EdgecnnError, one_line
 from edgecnn.onnxfile import existing_file
 
 StateDict = dict[str, torch.Tensor]
@@ -84,7 +84,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
         ) from error
     except Exception as error:
         # Damaged bytes make torch raise nearly every kind of error there is.
-        line = " ".join(str(error).split())[:160]
+        line = one_line(error)
         raise EdgecnnError(f"{path} is no readable weights file: {line}") from error
     if not isinstance(saved, dict):
         raise EdgecnnError(f"{path} holds a {type(saved).__name__}; expected a state dict.")

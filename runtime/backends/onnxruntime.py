@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgecnn.card import Card
-from edgecnn.errors import EdgecnnError, one_of
+from edgecnn.errors import EdgecnnError, one_line, one_of
 from edgecnn.runtime.session import TensorSpec, one_input
 
 SUFFIXES = (".onnx",)
@@ -91,7 +91,7 @@ class OnnxRuntimeSession:
         try:
             outputs: list[np.ndarray] = self._session.run(None, feed)
         except Exception as error:
-            raise EdgecnnError(f"the network failed on {self.device}: {_line(error)}") from error
+            raise EdgecnnError(f"the network failed on {self.device}: {one_line(error)}") from error
         return outputs
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ def _check_listed(ort: Any, device: str, provider: str) -> None:
 
 
 def _explained(error: Exception, path: Path, device: str, provider: str) -> EdgecnnError:
-    line = _line(error)
+    line = one_line(error)
     if device != "cpu" and not _is_file_fault(line):
         return _not_up(device, provider, line)
     return EdgecnnError(f"{path} cannot be loaded by ONNX Runtime: {line}")
@@ -133,8 +133,3 @@ def _not_up(device: str, provider: str, cause: str) -> EdgecnnError:
 def _spec(arg: Any) -> TensorSpec:
     shape = tuple(side if isinstance(side, int) else None for side in arg.shape)
     return TensorSpec(arg.name, shape, _DTYPES.get(arg.type, arg.type))
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else text[:297] + "..."

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from edgecnn.card import Card
-from edgecnn.errors import EdgecnnError, one_of
+from edgecnn.errors import EdgecnnError, one_line, one_of
 from edgecnn.runtime.session import TensorSpec, one_input
 
 SUFFIXES = (".onnx",)
@@ -57,14 +57,14 @@ class OpenVinoSession:
             self.inputs = tuple(_spec(port) for port in self._compiled.inputs)
             self.outputs = tuple(_spec(port) for port in self._compiled.outputs)
         except Exception as error:
-            raise EdgecnnError(f"{path} cannot be loaded by OpenVINO: {_line(error)}") from error
+            raise EdgecnnError(f"{path} cannot be loaded by OpenVINO: {one_line(error)}") from error
 
     def __call__(self, batch: Mapping[str, np.ndarray] | np.ndarray) -> list[np.ndarray]:
         feed = one_input(batch, self.inputs)
         try:
             results = self._request.infer(feed, share_inputs=True)
         except Exception as error:
-            raise EdgecnnError(f"the network failed on {self.device}: {_line(error)}") from error
+            raise EdgecnnError(f"the network failed on {self.device}: {one_line(error)}") from error
         return [np.array(results[port]) for port in self._compiled.outputs]
 
     def close(self) -> None:
@@ -82,8 +82,3 @@ def _spec(port: Any) -> TensorSpec:
     )
     name = port.get_any_name()
     return TensorSpec(name, shape, np.dtype(port.get_element_type().to_dtype()).name)
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else text[:297] + "..."
